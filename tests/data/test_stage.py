@@ -15,6 +15,7 @@ import problem
 from slipway.checks import data, files, suites
 from slipway.checks.evidence_file import read_evidence
 from slipway.gates import Outcome, overall
+from slipway.gates import data as gate
 from slipway.gates.data import verdicts
 from slipway.gates.data_evidence import DataEvidence, FileRecord, SuiteEvidence
 
@@ -202,6 +203,15 @@ def test_a_broken_contract_runs_no_suite(folder, newest, settings, monkeypatch):
     (folder / newest).write_bytes(b"")
     monkeypatch.setattr(suites.Suites, "send", lambda *_: pytest.fail("the suites ran"))
     assert data.collect(folder, DataEvidence(), settings, None).suites is None
+
+
+@pytest.mark.parametrize(("counts", "can_run"), [({"duplicates": 50}, True), ({"unlabelled": 50}, False)])
+def test_rows_that_repeat_others_are_compared_all_the_same(settings, counts, can_run):
+    """Their cause may be a finding of the suites, as a label with a single value makes rows equal."""
+    record = FileRecord(file="a", sha256="", rules="", rows=100, **{"duplicates": 0, "unlabelled": 0} | counts)
+    evidence = DataEvidence(files=[record], new=["a"])
+    assert gate.contract_blockers(evidence, settings.data.contract)
+    assert can_run is gate.are_comparable(evidence, settings.data.contract)
 
 
 def test_suites_that_cannot_start_are_an_error(frame, settings, monkeypatch):

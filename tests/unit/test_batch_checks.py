@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import BaseModel
 
 import problem
 from slipway.batch import batch_findings, batch_statistics, interval
@@ -71,6 +73,12 @@ FAULTS = {
         "Relation Between Columns",
         "dew",
         "a mixture",
+    ),
+    "label in a column": (
+        lambda frame: frame.assign(warmth=40.0 + 20 * frame["rain"]),
+        "Relation Between Columns",
+        "warmth",
+        "the label: correlation",
     ),
     "exchanged codes": (exchanged, "Relation Between Columns", "site", "exchanged"),
     "clock": (
@@ -164,6 +172,40 @@ def test_a_fault_that_hardly_moves_a_distribution_is_found(taught, statistic):
 def test_a_label_that_follows_by_chance_in_one_segment_is_found_there(taught):
     excesses = taught.reference.excesses(_statistics(taught, _shuffled(_new(), "east")))
     assert {"site=east"} == {excess.key.segment for excess in excesses if excess.score > 1 and excess.key[0] == "falls"}
+
+
+def test_a_column_that_follows_by_chance_is_found_however_its_errors_vary(taught, monkeypatch):
+    frame = _new()
+    permuted = _statistics(taught, frame.assign(dew=frame["dew"].sample(frac=1, random_state=1).to_numpy()))
+    for key in [key for key in taught.reference.series if key.statistic == "error"]:
+        monkeypatch.setitem(taught.reference.series, key, [Value(value, 0.1) for value in (-1.0, 1.0) * 8])
+    outside = [
+        {excess.key[:2] for excess in taught.reference.excesses(statistics) if excess.score > 1}
+        for statistics in (_statistics(taught, frame), permuted)
+    ]
+    assert [False, True] == [("falls", "dew") in keys for keys in outside]
+    assert ("error", "dew") not in outside[1]
+
+
+class Flags(BaseModel):
+    """Two flags with the same categories, each of which follows from a number."""
+
+    wet: Literal["no", "yes"]
+    cold: Literal["no", "yes"]
+    damp: float
+    warmth: float
+
+
+def test_swapped_columns_with_the_same_categories_are_named(monkeypatch):
+    for name, value in {"Row": Flags, "TIME_COLUMN": None, "SEGMENTS": ()}.items():
+        monkeypatch.setattr(problem, name, value)
+    damp, warmth, noise = np.random.default_rng(1).normal(size=(3, 1500))
+    frame = pd.DataFrame({"damp": damp, "warmth": warmth, "rain": (noise > 0).astype(int)})
+    frame = frame.assign(wet=np.where(damp > 0, "yes", "no"), cold=np.where(warmth < 0, "yes", "no"))
+    new = frame.tail(500)
+    taught = Learned([drawn(frame.head(1000), ROWS, SEED)], LIMITS, SEED)
+    findings = _checked(taught, new.rename(columns={"wet": "cold", "cold": "wet"}))[1]
+    assert {"a swap with `cold`", "a swap with `wet`"} <= {finding.cause for finding in findings}
 
 
 def test_a_pause_of_all_rows_freezes_no_column(taught):
@@ -279,6 +321,14 @@ def test_a_copy_of_the_label_is_a_fault_however_windows_vary(taught, monkeypatch
     monkeypatch.setitem(taught.reference.series, key, windows)
     scores = [taught.reference.excesses({key: Value(np.arctanh(value), 0.03)})[0].score for value in (0.9, 0.99)]
     assert scores[0] < 1 < scores[1]
+
+
+def test_a_column_that_is_nearly_the_label_in_every_window_may_be_as_near_again(taught, monkeypatch):
+    """Windows vary around the limit of a copy, as where the label is the sum of two columns."""
+    _checked(taught, _new())
+    key, windows = StatisticKey("copies", "level"), [Value(value, 0.14) for value in (2.1, 2.4) * 4]
+    monkeypatch.setitem(taught.reference.series, key, windows)
+    assert taught.reference.excesses({key: Value(2.32, 0.09)})[0].score < 1
 
 
 def test_a_small_table_has_the_label_judged_by_the_probe():

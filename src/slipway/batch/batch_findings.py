@@ -43,7 +43,7 @@ CHECKS = {
     "times": CLOCK,
     "follows": LABEL,
     "uneven": LABEL,
-    "falls": LABEL,
+    "falls": RELATION,
     "carries": LABEL,
     "conflicts": LABEL,
     "copies": LABEL,
@@ -67,7 +67,7 @@ SENTENCES: dict[str, Callable[..., str]] = {
     "copies": "{name} is the label under another name: correlation {correlation}".format,
     "steps": "{name} differs between consecutive rows {ratio:.2g} times as much as in the reference".format,
     "repeats": "{fraction} of rows repeat rows of the reference; of rows of its windows, {before}".format,
-    "frozen": "{name} keeps a value for {run} rows in succession, in windows of the reference {run_before},".format,
+    "frozen": "{name} keeps a single value for {run} consecutive rows, in the reference {run_before},".format,
     "distinct": "{name} has {ratio:.2g} times as many distinct values as the reference".format,
     "absent": "{name} lacks values of {fraction} of the reference's rows, a window of them {before},".format,
     "shape": "{name} is at distance {value:.2f} from the distribution of any window, before {mean:.2f}".format,
@@ -134,7 +134,7 @@ def _seasons(reference: BatchReference, measured: Measured, outside: Sequence[Ex
 
 
 def _check(excess: Excess) -> str:
-    if excess.key.column == problem.TARGET and excess.key.statistic == "error":
+    if excess.key.column == problem.TARGET and excess.key.statistic in ("error", "falls"):
         return LABEL
     return CHECKS.get(excess.key.statistic, DRIFT)
 
@@ -142,10 +142,16 @@ def _check(excess: Excess) -> str:
 def _finding(check: str, excess: Excess, reference: BatchReference, measured: Measured) -> BatchFinding:
     name, segment, statistic = excess.key.column, excess.key.segment, excess.key.statistic
     where = f" in {segment}" if segment != ALL else f" in {len(measured.rows):,} rows"
-    guessed = cause.guess(reference, measured, name) if check in (RELATION, CLOCK, ORDER) else ""
+    guessed = _cause(check, reference, measured, name)
     expected, observed = picture(reference, measured, name, check)
     sentence = _sentence(excess, reference) + where
     return BatchFinding(check, name, segment, statistic, round(excess.score, 2), sentence, guessed, expected, observed)
+
+
+def _cause(check: str, reference: BatchReference, measured: Measured, name: str) -> str:
+    if check == LABEL:
+        return cause.swapped_category(reference, measured, name)
+    return cause.guess(reference, measured, name) if check in (RELATION, CLOCK, ORDER) else ""
 
 
 def _sentence(excess: Excess, reference: BatchReference) -> str:

@@ -19,6 +19,7 @@ from slipway.batch.statistic_values import (
     StatisticKey,
     Value,
     arcsine,
+    correlation,
     fraction_of,
     log_mean,
 )
@@ -81,6 +82,8 @@ def _of_errors(measured: Measured, scales: Scales, profiles: Mapping[str, Column
         if column.kind == "number":
             clipped = np.clip(defined, -ERROR_CAP, ERROR_CAP)
             yield StatisticKey("bias", name), Value(float(clipped.mean()), float(clipped.std() / len(defined) ** 0.5))
+            values = measured.rows.features[name].to_numpy(dtype=float)
+            yield StatisticKey("falls", name), correlation(measured.predictions[:, place], values)
 
 
 def _are_new_kinds(values: np.ndarray, ends: np.ndarray) -> np.ndarray:

@@ -6,12 +6,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+import problem
 from slipway import figures
 from slipway.batch.batch_statistics import moved_gains
+from slipway.batch.label_statistics import copied, ranks
+from slipway.batch.statistic_values import StatisticKey
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import TypeAlias
+
     from slipway.batch.batch_reference import BatchReference
     from slipway.batch.column_models import Measured
+
+    Guess: TypeAlias = Callable[[BatchReference, Measured, str], str]
 
 CONSTANT_RATIO_MIN = 0.95
 FITS_ERROR_MAX = 2.0  # mean errors of the reference, up to which a guess explains the values
@@ -23,6 +31,8 @@ MIXTURE_RATIO_MIN = 0.01  # fraction of rows with outliers, up to which it is no
 MIXTURE_RATIO_MAX = 0.7  # fraction of rows with outliers, above which it is no mixture
 EXCHANGED_RATIO_MIN = 0.5  # fraction of rows of one category that resemble the other
 CODE_ROWS_MIN = 20
+LABEL_CORRELATION_MIN = float(np.arctanh(0.7))  # with the label, from which a column may be the label
+LABEL_RISE_MIN = 0.3  # of Fisher's z, above any window
 
 
 def guess(reference: BatchReference, measured: Measured, name: str) -> str:
@@ -35,8 +45,9 @@ def guess(reference: BatchReference, measured: Measured, name: str) -> str:
     if len(present) and present.value_counts(normalize=True).iloc[0] >= CONSTANT_RATIO_MIN:
         return "a constant value"
     if column.kind == "category":
-        return _exchanged(reference, measured, name)
-    guesses = (_swapped, _moved, _rescaled, _permuted, _mixed)
+        guesses: Sequence[Guess] = (_of_label, swapped_category, _exchanged)
+    else:
+        guesses = (_swapped, _of_label, _moved, _rescaled, _permuted, _mixed)
     return next((text for guessed in guesses if (text := guessed(reference, measured, name))), "")
 
 
@@ -49,6 +60,36 @@ def _swapped(reference: BatchReference, measured: Measured, name: str) -> str:
         if both < SAME_SHAPE_MAX < SWAPPED_SHAPE_MIN < _distance(reference, measured, other, other):
             return f"a swap with `{other}`"
     return ""
+
+
+def swapped_category(reference: BatchReference, measured: Measured, name: str) -> str:
+    """Return the category column with the same categories, if both follow from the others once they are swapped."""
+    own = reference.profiles.get(name)
+    if own is None or own.kind != "category":
+        return ""
+    for other, column in reference.profiles.items():
+        if other != name and column.kind == "category" and set(column.bins) == set(own.bins):
+            features = measured.rows.features
+            swapped = measured.rows.assigned(name, features[other].to_numpy())
+            swapped = swapped.assigned(other, features[name].to_numpy())
+            places = [list(reference.profiles).index(column) for column in (name, other)]
+            before, after = (np.nanmean(side.errors[:, places]) for side in (measured, reference.measure(swapped)))
+            if after * FITS_GAIN_MIN < before:
+                return f"a swap with `{other}`"
+    return ""
+
+
+def _of_label(reference: BatchReference, measured: Measured, name: str) -> str:
+    """Return that the column follows the label far more closely than in any window."""
+    key = StatisticKey("copies", name)
+    if key not in reference.series:
+        return ""
+    place, label = (list(reference.profiles).index(column) for column in (name, problem.TARGET))
+    now = copied(measured.codes[:, place], ranks(measured.codes[:, label]), reference.profiles[name].kind).value
+    then = max(window.value for window in reference.series[key])
+    if now < max(LABEL_CORRELATION_MIN, then + LABEL_RISE_MIN):
+        return ""
+    return f"the label: correlation {np.tanh(now):.2f}, in the reference at most {np.tanh(then):.2f}"
 
 
 def _distance(reference: BatchReference, measured: Measured, values: str, column: str) -> float:
@@ -109,7 +150,8 @@ def _correlation(measured: Measured, place: int, name: str) -> float:
 def _mixed(reference: BatchReference, measured: Measured, name: str) -> str:
     place = list(reference.profiles).index(name)
     scaled = np.abs(measured.errors[:, place]) / reference.scales.error[place]
-    outlying = float((scaled[~np.isnan(scaled)] > reference.scales.outlier[place]).mean()) if len(scaled) else 0.0
+    scaled = scaled[~np.isnan(scaled)]
+    outlying = float((scaled > reference.scales.outlier[place]).mean()) if len(scaled) else 0.0
     if not MIXTURE_RATIO_MIN < outlying < MIXTURE_RATIO_MAX:
         return ""
     return f"a mixture: about {outlying:.0%} of the rows have another source"

@@ -28,7 +28,7 @@ BETWEEN_RATIO_MIN = 0.5  # of the variance of windows; moves batches as well, si
 COPY_CORRELATION = float(np.arctanh(0.98))  # with the label; a column that reaches it is the label under another name
 CHANCE_DEVIATIONS = 3.0  # of the estimate of a correlation, up to which chance explains it
 CLEAN_DEVIATIONS = 3.0  # between windows, by which a clean batch is lower once in 200
-SEGMENT_DEVIATIONS = 4.0  # the same for a segment, of which there are dozens
+MANY_DEVIATIONS = 4.0  # the same for segments and columns, of which there are dozens
 LONGER_MIN = 2.0  # factor of the longest run of rows with equal values
 FEWER_MIN = 1.5  # factor of the number of distinct values; a loss of one of two matters, of one of three not
 TIMES_RATIO_MIN = 0.2  # of the rows, whose time of day is new; a wrong time zone moves most, longer hours a few
@@ -104,17 +104,18 @@ def _excess(
         longer = minimum(key.statistic, limits)
         width = max(width - longer, longer, _linear_limit(windows, float(quantile)) - mean)
     if key.statistic == "copies" and mean < COPY_CORRELATION:
-        width = min(width, COPY_CORRELATION - mean)
+        chance = (noise + value.noise**2) ** 0.5  # a column that is nearly the label varies by as much around the limit
+        width = min(width, max(COPY_CORRELATION - mean, MANY_DEVIATIONS * chance))
     distance = value.value - mean
     signed = {BOTH: abs(distance), HIGH: distance, LOW: -distance}[side]
     return Excess(key, value.value, mean, mean + (width if distance > 0 else -width), signed / width)
 
 
 def _fall(key: StatisticKey, value: Value, series: Sequence[Value], files: int) -> Excess:
-    """Return how far the label of a segment fell to chance; it is not judged otherwise."""
+    """Return how far the label of a segment, or a column, fell to chance; it is not judged otherwise."""
     windows = np.array([window.value for window in series])
     noise, mean = float(np.mean([window.noise**2 for window in series])), float(windows.mean())
-    width = _fall_to_chance(windows, noise, value.noise, files, SEGMENT_DEVIATIONS) or np.inf
+    width = _fall_to_chance(windows, noise, value.noise, files, MANY_DEVIATIONS) or np.inf
     return Excess(key, value.value, mean, mean - width, (mean - value.value) / width)
 
 

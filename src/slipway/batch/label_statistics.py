@@ -40,14 +40,13 @@ def of_target(measured: Measured, profiles: Mapping[str, ColumnProfile]) -> Keye
         yield from _of_target_segments(measured, predicted, target)
     elif len(defined := errors[~np.isnan(errors)]):
         yield StatisticKey("error", problem.TARGET), log_mean(defined)
-    label_ranks = _ranks(measured.codes[:, place])
+    label_ranks = ranks(measured.codes[:, place])
     for other, (name, column) in enumerate(profiles.items()):
         if other != place:
             carries = correlation if column.kind == "number" else association
             yield StatisticKey("carries", name), carries(measured.codes[:, other], errors)
             if is_number:
-                copied = carries(_ranks(measured.codes[:, other]), label_ranks)
-                yield StatisticKey("copies", name), Value(abs(copied.value), copied.noise)
+                yield StatisticKey("copies", name), copied(measured.codes[:, other], label_ranks, column.kind)
     equal = row_hashes(measured.rows, problem.TARGET)
     labels = measured.rows.features[problem.TARGET].groupby(equal).transform("nunique")
     yield StatisticKey("conflicts", problem.TARGET), fraction_of(labels.to_numpy() > 1)
@@ -65,7 +64,13 @@ def _of_target_segments(measured: Measured, predicted: np.ndarray, target: np.nd
             yield StatisticKey("uneven", problem.TARGET, segment), difference
 
 
-def _ranks(codes: np.ndarray) -> np.ndarray:
+def copied(codes: np.ndarray, label_ranks: np.ndarray, kind: str) -> Value:
+    """Return how closely the ranks of a column of `kind` follow those of the label, in either direction."""
+    carried = (correlation if kind == "number" else association)(ranks(codes), label_ranks)
+    return Value(abs(carried.value), carried.noise)
+
+
+def ranks(codes: np.ndarray) -> np.ndarray:
     """Return the ranks of bins, equal ones for equal bins, shape (n,)."""
     ranks: np.ndarray = pd.Series(codes).rank().to_numpy()
     return ranks

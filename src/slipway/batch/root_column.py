@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from slipway.batch.interval import Excess
 
 CANDIDATES_MAX = 6  # columns with the highest scores; each takes a prediction of all columns
-RELATIONS = frozenset({"error", "outliers", "bias"})
+RELATIONS = frozenset({"error", "outliers", "bias", "falls"})
 LABEL_RELATIONS = frozenset({"follows", "carries"})
 
 

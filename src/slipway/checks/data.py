@@ -55,7 +55,7 @@ def collect(data_dir: Path, earlier: DataEvidence, settings: Settings, html: Pat
             accepted=earlier.accepted,
             accepted_files=earlier.accepted_files or {},
         )
-        if not gate.contract_blockers(evidence, limits.contract):
+        if gate.are_comparable(evidence, limits.contract):
             sides = Sides.of(data_dir, new, evidence.reference, settings)
             evidence = evidence.model_copy(update={"suites": compare(sides, settings, html, process)})
     if overall(gate.verdicts(evidence, limits)) is not Outcome.PASS:

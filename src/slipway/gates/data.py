@@ -64,6 +64,14 @@ def blockers(evidence: DataEvidence, limits: DataSection) -> list[Blocker]:
     return contract_blockers(evidence, limits.contract) + suite_blockers(evidence, limits.suites)
 
 
+def are_comparable(evidence: DataEvidence, limits: ContractSection) -> bool:
+    """Return whether the suites can run: nothing but repeated rows, which are valid ones, violates the contract.
+
+    Their cause may be a finding of the suites, as a label with a single value makes rows equal.
+    """
+    return all(blocker.kind == "duplicates" for blocker in contract_blockers(evidence, limits))
+
+
 def contract_blockers(evidence: DataEvidence, limits: ContractSection) -> list[Blocker]:
     """Return the contract's violations within each file and between files."""
     within = [blocker for record in evidence.files for blocker in _of_file(record, limits)]

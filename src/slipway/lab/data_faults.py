@@ -62,7 +62,7 @@ class FaultTrial:
 
 @dataclass(frozen=True)
 class Pending:
-    """Contract evidence on some rows, and their samples, or None when they break the contract."""
+    """Contract evidence on some rows, and their samples, or None when these cannot be compared."""
 
     evidence: DataEvidence
     new: tuple[pd.DataFrame, BatchRows] | None
@@ -150,8 +150,8 @@ def _pending(
         mutant.corrupt(data_dir / path.name)
         (name,) = files.listed(data_dir)
         evidence = DataEvidence(files=[*records, files.record(data_dir, name, [], 1)], new=[name])
-        broken = gate.contract_blockers(evidence, settings.data.contract)
-        return Pending(evidence, None if broken else _sampled(files.load(data_dir, name), settings), older)
+        comparable = gate.are_comparable(evidence, settings.data.contract)
+        return Pending(evidence, _sampled(files.load(data_dir, name), settings) if comparable else None, older)
 
 
 def _sampled(frame: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, BatchRows]:
@@ -238,5 +238,5 @@ def _draw(
     record = files.describe(_blank(records[place].file), [rows], 0)
     evidence = DataEvidence(files=[*records[:place], record], new=[record.file])
     seeded = settings.model_copy(update={"seed": int(rng.integers(2**31))})
-    broken = gate.contract_blockers(evidence, settings.data.contract)
-    return Pending(evidence, None if broken else _sampled(rows, seeded), older)
+    comparable = gate.are_comparable(evidence, settings.data.contract)
+    return Pending(evidence, _sampled(rows, seeded) if comparable else None, older)

@@ -6,7 +6,7 @@ without columns of a kind has fewer mutants, as has a problem whose loader deriv
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -278,7 +278,9 @@ def _swaps(original: Original) -> Iterator[Mutant]:
     for name, reasons, pick in SWAPS:
         picked = pick(original)
         if len(picked) > 1:
-            yield _of_frame(original, name, "names of two columns swapped", reasons, _swapped(picked[0], picked[-1]))
+            pair = (picked[0], picked[-1])
+            mutant = _of_frame(original, name, "names of two columns swapped", reasons, _swapped(*pair))
+            yield replace(mutant, columns=pair)
 
 
 def _swapped(left: str, right: str) -> Callable[[Original], pd.DataFrame]:
@@ -346,7 +348,7 @@ FRAME_FAULTS = (
 SWAPS = (
     ("swapped numbers", "limit type drift relation", lambda o: _numbers(o, nullable=False)),
     ("swapped optional numbers", "limit type drift disagree", _optional),
-    ("swapped categories", "category", lambda o: _categories(o, closed=True)),
+    ("swapped categories", "category swap", lambda o: _categories(o, closed=True)),
 )
 """(name, reasons, columns whose first and last swap their names)."""
 
@@ -565,7 +567,7 @@ COLUMN_FAULTS = (
     (
         "unit times 1.609 in some rows",
         "one source in kilometers",
-        "limit type drift disagree",
+        "limit type drift disagree consecutive",
         _both,
         _valued(lambda o, v: v.mask(o.some(), (v * 1.609).round().astype(v.dtype))),
     ),
