@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -132,6 +134,19 @@ def test_a_finding_on_a_folder_names_the_files_that_have_it(sample, data_dir):
     (finding,) = input_checks.check(folder, SETTINGS, data_dir)
     assert finding.startswith("Missing Values: `damp`")
     assert finding.endswith("; in 1500.parquet of 6 files")
+
+
+def test_repeated_rows_in_a_folder_name_the_files_that_have_them(sample):
+    folder = InputSample(ROWS, SETTINGS.seed)
+    for start in range(0, ROWS, 1000):
+        chunk = rows().iloc[start : start + 1000]
+        folder.merge(sample(pd.concat([chunk, chunk.head(100 if start == 1000 else 0)])), f"{start}.parquet")
+    (finding,) = input_checks._repeated(folder, [SimpleNamespace(repeated_ratio=0.0)], SETTINGS)
+    assert finding.endswith("; in 1000.parquet of 3 files")
+
+
+def test_a_file_with_few_rows_in_a_folder_is_not_judged(sample):
+    assert {} == input_checks._scores(None, sample(rows().head(49)).rows())
 
 
 @pytest.mark.parametrize(
