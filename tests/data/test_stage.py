@@ -125,6 +125,11 @@ def test_reference_files_are_spread_evenly_up_to_a_bound(count, expected):
     assert list(expected) == suites.spread("abcdefghi", count)
 
 
+@pytest.mark.parametrize(("rows", "count"), [(28_000, 6), (72, 64), (0, 64)])
+def test_the_reference_has_more_files_where_they_are_small(settings, rows, count):
+    assert count == len(suites.reference([f"{place:03}" for place in range(300)], rows, settings.data))
+
+
 def test_a_single_file_is_compared_with_its_own_first_rows(folder, newest, settings):
     sides = data.Sides.of(folder, [newest], [], settings)
     new, reference = sides.new, sides.reference

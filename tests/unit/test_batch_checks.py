@@ -331,6 +331,15 @@ def test_a_column_that_is_nearly_the_label_in_every_window_may_be_as_near_again(
     assert taught.reference.excesses({key: Value(2.32, 0.09)})[0].score < 1
 
 
+def test_each_of_many_small_files_is_a_window():
+    days = [table(0, 1).iloc[start : start + 72] for start in range(0, ROWS, 72)]
+    taught = Learned([drawn(day, ROWS, SEED) for day in days], LIMITS, SEED)
+    assert [72] * 41 + [48] == [len(places) for places in taught.reference.places]
+    day = _new().head(72)
+    findings = [_checked(taught, rows)[1] for rows in (day, day.assign(dew=day["dew"] * 0.556 - 17.8))]
+    assert [[], ["dew"]] == [[finding.column for finding in named[:1]] for named in findings]
+
+
 def test_a_small_table_has_the_label_judged_by_the_probe():
     older, new = table(0, 1).head(110), _new().head(60)
     shuffled = new.assign(rain=new["rain"].sample(frac=1, random_state=2).to_numpy())

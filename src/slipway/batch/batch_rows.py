@@ -179,6 +179,16 @@ def concatenated(batches: Sequence[BatchRows]) -> BatchRows:
     return rows if rows.minutes is None else rows.take(np.argsort(rows.minutes, kind="stable"))
 
 
+def batch_numbers(batches: Sequence[BatchRows]) -> np.ndarray:
+    """Return the number of the batch of each of the `concatenated` rows, shape (n,)."""
+    numbers = np.repeat(np.arange(len(batches)), [len(batch) for batch in batches])
+    minutes = [batch.minutes for batch in batches if batch.minutes is not None]
+    if len(minutes) < len(batches):
+        return numbers
+    ordered: np.ndarray = numbers[np.argsort(np.concatenate(minutes), kind="stable")]
+    return ordered
+
+
 def _joined(batches: Sequence[BatchRows]) -> BatchRows:
     """Return the rows of all batches, one after the other."""
     features = pd.concat([batch.features for batch in batches], ignore_index=True)

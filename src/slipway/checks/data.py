@@ -48,10 +48,11 @@ def collect(data_dir: Path, earlier: DataEvidence, settings: Settings, html: Pat
             files.record(data_dir, name, earlier.files, limits.contract.example_rows, limits.privacy) for name in names
         ]
         new = newest(records, set(earlier.accepted), earlier.accepted_files)
+        older = [record for record in records if record.file not in new]
         evidence = DataEvidence(
             files=records,
             new=new,
-            reference=suites.spread([name for name in names if name not in new], limits.suites.reference_files),
+            reference=suites.reference([record.file for record in older], older[-1].rows if older else 0, limits),
             accepted=earlier.accepted,
             accepted_files=earlier.accepted_files or {},
         )

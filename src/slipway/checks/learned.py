@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from slipway.batch.batch_findings import CONDITIONS, findings
 from slipway.batch.batch_reference import BatchReference
-from slipway.batch.batch_rows import BatchRows, concatenated
+from slipway.batch.batch_rows import BatchRows, batch_numbers, concatenated
 from slipway.gates.data_evidence import CheckOutcome, Finding
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from slipway.settings.data_checks import RelationsSection
 
 NEIGHBOR_DISTANCES = (1, -1, 2, -2, 3, -3)  # rows by which an early or late join is looked for
+WINDOW_FILES_MIN = 0.5  # of the windows; more files are small ones, such as one of each day, and differ as a whole
 SENTENCES_MAX = 3  # of an outcome; the evidence has all findings
 FINDINGS_MAX = 20
 
@@ -32,7 +33,10 @@ class Learned:
     @cached_property
     def reference(self) -> BatchReference:
         """Return what the older rows teach."""
-        return BatchReference(concatenated(self._older), self._limits, self._seed, len(self._older))
+        rows, files = concatenated(self._older), len(self._older)
+        are_windows = files > self._limits.windows * WINDOW_FILES_MIN
+        window = batch_numbers(self._older) if are_windows else None
+        return BatchReference(rows, self._limits, self._seed, files, window)
 
     def check(self, new: BatchRows) -> tuple[list[CheckOutcome], list[Finding]]:
         """Return the outcome of each check, and the findings, worst first."""

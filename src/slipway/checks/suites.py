@@ -26,7 +26,7 @@ from slipway.schema.features import to_features
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from slipway.settings.data_checks import SuitesSection
+    from slipway.settings.data_checks import DataSection, SuitesSection
 
 ENVIRONMENT = ".venv-checks"
 RUNNER = "slipway.checks.deepchecks_runner"
@@ -41,6 +41,7 @@ QUIET = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",  # the default one retains what a file took
     "OPENBLAS_NUM_THREADS": "1",  # no matrix of the suites is large enough for two
 }
+SMALL_FILES_RATIO = 4  # of the windows: with one file of each day, nine of each day of the week
 LABEL_TYPES: dict[str, type] = {"binary": np.int64, "multiclass": str, "regression": np.float64}
 
 
@@ -76,6 +77,17 @@ def spread(names: Sequence[str], count: int) -> list[str]:
     if len(names) <= count:
         return list(names)
     return [names[-1 - index * (len(names) - 1) // max(count - 1, 1)] for index in reversed(range(count))]
+
+
+def reference(names: Sequence[str], rows: int, limits: DataSection) -> list[str]:
+    """Return the older files among `names`, of about `rows` rows each, that the reference is drawn from.
+
+    Of small files, such as one of each day, there are more: each is a window of the learned checks.
+    """
+    count = limits.suites.reference_files
+    if rows * count < limits.relations.reference_rows:
+        count = max(count, SMALL_FILES_RATIO * limits.relations.windows)
+    return spread(names, count)
 
 
 @contextmanager

@@ -129,7 +129,8 @@ def pending_mutants(
     *older, newest = files.listed(data_dir)
     if not older:
         raise DataError(f"{data_dir}: holds one file; a mutant is compared with an older file, so add one")
-    records, taught = [files.record(data_dir, name, [], 0) for name in older], _older(data_dir, older, settings)
+    records = [files.record(data_dir, name, [], 0) for name in older]
+    taught = _older(data_dir, records, settings)
     before = data_mutants.read(data_dir / older[-1])
     raw, loaded = data_mutants.read(data_dir / newest), files.load(data_dir, newest)
     original = data_mutants.Original(raw, loaded, before, settings.seed, Path(newest).suffix)
@@ -160,8 +161,9 @@ def _sampled(frame: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, Bat
     return table, learned.drawn(frame, limits.relations.batch_rows, settings.seed)
 
 
-def _older(data_dir: Path, names: Sequence[str], settings: Settings) -> Older:
-    chosen = suites.spread(names, settings.data.suites.reference_files)
+def _older(data_dir: Path, records: Sequence[FileRecord], settings: Settings) -> Older:
+    names = [record.file for record in records]
+    chosen = suites.reference(names, records[-1].rows, settings.data)
     limits = settings.data.relations
     table, rows = drawn(
         (FilePart.whole(data_dir, name) for name in chosen), len(chosen), limits.reference_rows, settings
@@ -216,7 +218,7 @@ def draws(data_dir: Path, count: int, settings: Settings) -> Iterator[tuple[str,
     names, rng = files.listed(data_dir), np.random.default_rng(settings.seed)
     frames = [files.load(data_dir, name) for name in names]
     records = [files.describe(_blank(name), [frame], 0) for name, frame in zip(names, frames, strict=True)]
-    older = [_older(data_dir, names[:place], settings) for place in range(1, len(names))]
+    older = [_older(data_dir, records[:place], settings) for place in range(1, len(names))]
     for place in rng.integers(1, len(names), count):
         yield names[place], _draw(place, frames[place], records, older[place - 1], settings, rng)
 

@@ -640,7 +640,7 @@ COLUMN_FAULTS = (
         "label leaked into a category",
         "the model would read the label",
         "label drift",
-        _closed,
+        lambda o: [name for name in _closed(o) if o.raw[name].nunique() > 1],
         _valued(lambda o, v: np.where(o.label_rank > np.median(o.label_rank), *v.value_counts().index[:2])),
     ),
 )

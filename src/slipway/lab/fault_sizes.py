@@ -141,7 +141,8 @@ def main(data_dir: Path) -> None:
     *older, newest = files.listed(data_dir)
     if not older:
         raise DataError(f"{data_dir}: holds one file; a fault is compared with an older file, so add one")
-    limits, names = settings.data.relations, suites.spread(older, settings.data.suites.reference_files)
+    limits = settings.data.relations
+    names = suites.reference(older, len(files.load(data_dir, older[-1])), settings.data)
     rows = -(-limits.reference_rows // len(names))
     reference = [learned.drawn(files.load(data_dir, name), rows, settings.seed) for name in names]
     taught = learned.Learned(reference, limits, settings.seed)
