@@ -112,7 +112,9 @@ def test_linter_of_pages_catches_a_fault_on_a_page(gate, checkout):
     (checkout / file).parent.mkdir()
     (checkout / file).write_text(fault, encoding="utf-8")
     subprocess.run(["git", "add", "--all"], check=True)
-    assert Outcome.FAIL == jobs.lint_verdict(gate, *jobs.run_tool(jobs.OF_PAGES[gate])).outcome
+    verdict = jobs.lint_verdict(gate, *jobs.run_tool(jobs.OF_PAGES[gate]))
+    assert Outcome.FAIL == verdict.outcome
+    assert file in verdict.reason
 
 
 @pytest.mark.parametrize("gate", jobs.OF_PAGES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,8 @@ OF_FORKS = {
 }
 """Command of each linter that reads files which a fork may change while its engine is the template's. The others read
 workflows, scripts and the words of the engine, which the template's CI has checked."""
+PYTEST_ERROR = re.compile(r"E\s+AssertionError: (.+)")
+"""Line of pytest with the finding of a linter that is a test; its first line has a letter for each test."""
 OF_PAGES = {"typos": LINTERS["typos"], "words": [*LINTERS["words"], "-k", "pages"]}
 """Command of each linter that reads pages. No other can find anything new where only pages change."""
 
@@ -123,8 +126,10 @@ def lint_verdict(gate: str, code: int, printed: str) -> Verdict:
     """Return the verdict on a linter with exit code `code` that printed `printed`."""
     if code == 0:
         return Verdict(gate, Outcome.PASS, "no finding", "no finding")
-    first = next((line for line in printed.splitlines() if line.strip()), "no output")
-    return Verdict(gate, Outcome.FAIL, "no finding", f"exit code {code}", first.strip())
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    of_pytest = (match[1] for match in map(PYTEST_ERROR.fullmatch, lines) if match)
+    reason = next(of_pytest, lines[0] if lines else "no output")
+    return Verdict(gate, Outcome.FAIL, "no finding", f"exit code {code}", reason)
 
 
 def run_tool(command: list[str]) -> tuple[int, str]:
