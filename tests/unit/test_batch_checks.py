@@ -187,6 +187,22 @@ def test_a_column_that_follows_by_chance_is_found_however_its_errors_vary(taught
     assert ("error", "dew") not in outside[1]
 
 
+@pytest.mark.parametrize(
+    ("segment", "levels", "is_outside"),
+    [
+        ("all", (0.55, 0.95), False),
+        ("site=east", (0.35, 0.65), True),
+        ("all", (0.3, 0.34), False),
+        ("all", (0.8, 0.84), True),
+    ],
+    ids=["windows vary", "a segment averages them", "rain", "a fault"],
+)
+def test_a_column_falls_where_it_follows_closely_in_every_window(segment, levels, is_outside):
+    key, windows = StatisticKey("falls", "dew", segment), [Value(value, 0.03) for value in levels * 10]
+    (excess,) = interval.excesses({key: Value(0.05, 0.03)}, {key: windows}, LIMITS, files=1)
+    assert is_outside == (excess.score > 1)
+
+
 class Flags(BaseModel):
     """Two flags with the same categories, each of which follows from a number."""
 

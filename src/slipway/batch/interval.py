@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from slipway.batch.statistic_values import arcsine
+from slipway.evaluation.segments import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ COPY_CORRELATION = float(np.arctanh(0.98))  # with the label; a column that reac
 CHANCE_DEVIATIONS = 3.0  # of the estimate of a correlation, up to which chance explains it
 CLEAN_DEVIATIONS = 3.0  # between windows, by which a clean batch is lower once in 200
 MANY_DEVIATIONS = 4.0  # the same for segments and columns, of which there are dozens
+COLUMN_CORRELATION_MIN = float(np.arctanh(0.5))  # of a column with its prediction; a weaker one pauses, as rain does
 LONGER_MIN = 2.0  # factor of the longest run of rows with equal values
 FEWER_MIN = 1.5  # factor of the number of distinct values; a loss of one of two matters, of one of three not
 TIMES_RATIO_MIN = 0.2  # of the rows, whose time of day is new; a wrong time zone moves most, longer hours a few
@@ -115,7 +117,9 @@ def _fall(key: StatisticKey, value: Value, series: Sequence[Value], files: int) 
     """Return how far the label of a segment, or a column, fell to chance; it is not judged otherwise."""
     windows = np.array([window.value for window in series])
     noise, mean = float(np.mean([window.noise**2 for window in series])), float(windows.mean())
-    width = _fall_to_chance(windows, noise, value.noise, files, MANY_DEVIATIONS) or np.inf
+    is_column = key.segment == ALL  # a live window is one, and averages no others
+    fall = _fall_to_chance(windows, noise, value.noise, len(windows) if is_column else files, MANY_DEVIATIONS)
+    width = np.inf if fall is None or (is_column and mean < COLUMN_CORRELATION_MIN) else fall
     return Excess(key, value.value, mean, mean - width, (mean - value.value) / width)
 
 
