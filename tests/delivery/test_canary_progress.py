@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 import time
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from slipway.agent import measures, shadow
+from slipway.agent.loopback_server import LoopbackServer
 from slipway.environment.state import GatewayProcess, Instance, State
 from slipway.gates import canary_progress as canary
 from slipway.gates.canary import BOUNDS, Counts
@@ -130,6 +133,39 @@ def test_a_canary_without_requests_ends_inconclusive():
 )
 def test_the_distance_of_answers_is_their_largest_difference(ours, theirs, expected):
     assert expected == shadow.distance(ours, theirs)
+
+
+def test_a_copy_is_left_out_until_the_gateway_has_routes_to_both_sides():
+    routed, requested = {"baseline"}, []
+
+    class Gateway(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            requested.append(self.headers["host"])
+            self.send_response(200 if self.headers["host"] in routed else 404)
+            self.end_headers()
+
+        def do_POST(self) -> None:
+            self.do_GET()
+            self.wfile.write(b'{"predictions": [1.0]}')
+
+        def log_message(self, *_: object) -> None:
+            """Log no requests."""
+
+    server = LoopbackServer(0, Gateway)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    comparer = shadow.Comparer(server.server_address[1], ("canary", "baseline"))
+    try:
+        comparer.compare("/predict", "application/json", b"{}")
+        assert (0, 1) == (comparer.counts["compared"], comparer.counts["left_out"])
+        routed.add("canary")
+        for _ in range(2):
+            comparer.compare("/predict", "application/json", b"{}")
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert (2, 2, 1) == tuple(comparer.counts[name] for name in ("compared", "equal", "left_out"))
+    assert ["canary", "baseline", "canary"] == requested[:3]
+    assert 3 + 2 * 2 == len(requested)
 
 
 def test_a_request_without_response_has_failed():

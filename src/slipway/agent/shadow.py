@@ -67,19 +67,41 @@ class Comparer:
         self._pool = ThreadPoolExecutor(2 * COPIES_MAX)
         self._lock = threading.Lock()
         self._quota = threading.Semaphore(COPIES_MAX)
+        self._unrouted: tuple[str, ...] = names
         self.counts = {"compared": 0, "equal": 0, "unlike": 0, "left_out": 0, "sum": 0.0, "largest": 0.0}
 
     def compare(self, path: str, content_type: str, body: bytes) -> None:
         """Send a copy to both sides concurrently, and count the difference of the answers."""
         if not self._quota.acquire(blocking=False):
-            with self._lock:
-                self.counts["left_out"] += 1
+            self._leave_out()
             return
         try:
+            if not self._is_routed():
+                self._leave_out()
+                return
             futures = [self._pool.submit(self._request, name, path, content_type, body) for name in self._names]
             self._count(distance(*(future.result() for future in futures)))
         finally:
             self._quota.release()
+
+    def _leave_out(self) -> None:
+        with self._lock:
+            self.counts["left_out"] += 1
+
+    def _is_routed(self) -> bool:
+        """Return whether both sides have a route. The gateway may mirror requests a moment before it has these."""
+        self._unrouted = tuple(name for name in self._unrouted if not self._has_route(name))
+        return not self._unrouted
+
+    def _has_route(self, name: str) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self._inside, timeout=ANSWER_TIMEOUT_SECONDS)
+        try:
+            connection.request("GET", "/livez", headers={"Host": name})
+            return connection.getresponse().status != http.client.NOT_FOUND
+        except (OSError, http.client.HTTPException):
+            return True  # no answer is a difference
+        finally:
+            connection.close()
 
     def _request(self, name: str, path: str, content_type: str, body: bytes) -> Any:
         """Return the predictions, or an error as text, which has no distance from anything."""
