@@ -177,6 +177,8 @@ def is_of(tree: SourceTree | None, other: SourceTree | None) -> bool:
 class _Need(BaseModel):
     """A job in GitHub's context `needs`."""
 
+    model_config = ConfigDict(defer_build=True)
+
     result: str
 
 

@@ -94,25 +94,29 @@ class Comparer:
         return not self._unrouted
 
     def _has_route(self, name: str) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self._inside, timeout=ANSWER_TIMEOUT_SECONDS)
         try:
-            connection.request("GET", "/livez", headers={"Host": name})
-            return connection.getresponse().status != http.client.NOT_FOUND
+            return self._answer(name, "GET", "/livez")[0] != http.client.NOT_FOUND
         except (OSError, http.client.HTTPException):
             return True  # no answer is a difference
-        finally:
-            connection.close()
 
     def _request(self, name: str, path: str, content_type: str, body: bytes) -> Any:
         """Return the predictions, or an error as text, which has no distance from anything."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._inside, timeout=ANSWER_TIMEOUT_SECONDS)
+        headers = {"Content-Type": content_type, "X-Request-ID": f"{SYNTHETIC_ID_PREFIX}copy"}
         try:
-            headers = {"Host": name, "Content-Type": content_type, "X-Request-ID": f"{SYNTHETIC_ID_PREFIX}copy"}
-            connection.request("POST", path, body, headers)
-            answer = connection.getresponse()
-            return json.loads(answer.read())["predictions"] if answer.status == http.client.OK else str(answer.status)
+            status, content = self._answer(name, "POST", path, body, headers)
+            return json.loads(content)["predictions"] if status == http.client.OK else str(status)
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
             return type(error).__name__
+
+    def _answer(
+        self, name: str, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, bytes]:
+        """Return status and content of the answer of a side, through the gateway. Raises OSError or HTTPException."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._inside, timeout=ANSWER_TIMEOUT_SECONDS)
+        try:
+            connection.request(method, path, body, {"Host": name, **(headers or {})})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
         finally:
             connection.close()
 

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from slipway import output, yaml12
 from slipway.dvc.files import PIPELINE, DvcEntry, parse_pointer
@@ -35,6 +35,8 @@ PAGE_PARTS = PAGES | {".css", ".gif", ".jpeg", ".jpg", ".png", ".svg", ".webp"}
 
 class RowCounts(BaseModel):
     """The part of metrics/prepare.json that a report compares; an older version of the template may have other keys."""
+
+    model_config = ConfigDict(defer_build=True)
 
     rows: dict[str, int] = {}
 

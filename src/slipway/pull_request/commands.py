@@ -37,7 +37,7 @@ def data() -> None:
 def test(
     kills: Annotated[
         bool,
-        typer.Option("--kills", help="Run the tests that kill an agent instead, at every step, as each night."),
+        typer.Option("--kills", help="Kill an agent at every step of a deployment instead, as the nightly job does."),
     ] = False,  # noqa: PT028  a command, not a test
 ) -> None:
     """Run the quick tests, including convergence of the model code. Writes results/test.json.

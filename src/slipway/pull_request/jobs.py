@@ -79,7 +79,7 @@ QUICK_TESTS = (*FORK_TESTS, *ENGINE_PAGE_TESTS, "tests/unit", "tests/engine", *P
 SLOW_TESTS = (*(f"tests/engine/test_{name}.py" for name in ("forks", "seam", "tune")), f"{OF_THE_PROBLEM}/slow")
 """Tests that run the whole training, or need the environment of deepchecks of another job; part of `make test`."""
 KILL_TESTS = ("tests/delivery/test_killed_agent.py",)
-"""Tests that kill an agent at the steps that they name, or at every step: a minute, or four."""
+"""Tests that kill an agent at the steps that they name, or at every step, which takes twice as long."""
 KILLS = "AGENT_KILLS"
 """Variable with `all` for every step."""
 VERDICT = "verdict"  # JUnit property in which a test records a verdict
